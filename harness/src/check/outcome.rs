@@ -403,6 +403,11 @@ impl Outcome {
         }
     }
 
+    /// Whether the check failed and no waiver covers it.
+    pub(crate) fn fails(&self) -> bool {
+        self.outcome == Verdict::Fail && self.waived.is_none()
+    }
+
     /// Whether the outcome is a statement about the server.
     pub(crate) fn is_about_the_server(&self) -> bool {
         matches!(self.outcome, Verdict::Fail | Verdict::Warn)

@@ -5,7 +5,6 @@
 use std::fmt::Write as _;
 
 use super::{Body, Report, RunVerdict};
-use crate::check::Verdict;
 use crate::text::escape_text;
 
 /// Maximum number of annotations; GitHub shows ten per step.
@@ -62,10 +61,7 @@ fn messages(report: &Report) -> Vec<String> {
 }
 
 fn failed(checked: &super::CheckReport) -> Vec<String> {
-    let failed = |outcome: &&crate::check::Outcome| {
-        outcome.outcome == Verdict::Fail && outcome.waived.is_none()
-    };
-    let outcomes = checked.outcomes.iter().filter(failed);
+    let outcomes = checked.outcomes.iter().filter(|outcome| outcome.fails());
     let lines = outcomes.map(|outcome| {
         format!(
             "{}: {}; {}",

@@ -253,11 +253,10 @@ pub(super) fn is_open(outcome: &Outcome) -> bool {
 
 /// `None` if nothing changed, or if it cannot be told because a check reached no verdict.
 pub(super) fn change_of(before: &Outcome, after: &Outcome) -> Option<ChangeKind> {
-    let fails = |outcome: &Outcome| outcome.outcome == Verdict::Fail && outcome.waived.is_none();
     if is_open(before) || is_open(after) {
         return None;
     }
-    match (fails(before), fails(after)) {
+    match (before.fails(), after.fails()) {
         (false, true) => Some(ChangeKind::NewFailure),
         // A check that no longer applies has not shown that the fault is gone.
         (true, false) if after.outcome != Verdict::Skip => Some(ChangeKind::Fixed),

@@ -36,8 +36,12 @@ pub(super) fn body(text: &mut String, checked: &CheckReport, columns: Option<usi
         let members = details().filter(|outcome| outcome.cause == Some(cause.id));
         together(text, cause, members, columns);
     }
-    for outcome in details().filter(|outcome| outcome.cause.is_none()) {
-        finding(text, outcome, columns);
+    // What makes the run fail is not to be looked for among warnings.
+    for is_failure in [true, false] {
+        let alone = details().filter(|outcome| outcome.cause.is_none());
+        for outcome in alone.filter(|outcome| outcome.fails() == is_failure) {
+            finding(text, outcome, columns);
+        }
     }
 }
 
@@ -273,6 +277,12 @@ pub(super) fn summary(
             text,
             "{YELLOW}interrupted{RESET}: checks that had not started are not listed"
         );
+    }
+    let failed = checked.outcomes.iter().filter(|outcome| outcome.fails());
+    let failed: Vec<&str> = failed.map(|outcome| outcome.id).collect();
+    if !failed.is_empty() {
+        let failed = wrap(&failed.join(", "), "failed: ".len(), columns);
+        let _ = writeln!(text, "{RED}{BOLD}failed{RESET}: {failed}");
     }
     verdict_line(text, report, counted, columns);
     if checked.counts.ran() == 0 && !report.header.interrupted {

@@ -68,7 +68,7 @@ pub(in super::super) fn headline(checked: &CheckReport) -> String {
 fn causes(checked: &CheckReport) -> String {
     let failed = || {
         let outcomes = checked.outcomes.iter();
-        outcomes.filter(|outcome| outcome.outcome == Verdict::Fail && outcome.waived.is_none())
+        outcomes.filter(|outcome| outcome.fails())
     };
     let shared: BTreeSet<&str> = failed().filter_map(|outcome| outcome.cause).collect();
     let alone = failed().filter(|outcome| outcome.cause.is_none()).count();

@@ -26,7 +26,7 @@ pub(super) fn section(checked: &CheckReport) -> Markup {
             } else {
                 "Other failures"
             },
-            alone(fails),
+            alone(Outcome::fails),
         ),
         ("Warnings", alone(|one| one.outcome == Verdict::Warn)),
         (
@@ -51,7 +51,7 @@ pub(super) fn section(checked: &CheckReport) -> Markup {
                 @for (title, outcomes) in groups.iter().filter(|(_, outcomes)| !outcomes.is_empty()) {
                     h3 { (title) }
                     @for (place, outcome) in outcomes.iter().enumerate() {
-                        (card(outcome, place == 0 && fails(outcome)))
+                        (card(outcome, place == 0 && outcome.fails()))
                     }
                 }
             }
@@ -59,16 +59,12 @@ pub(super) fn section(checked: &CheckReport) -> Markup {
     }
 }
 
-fn fails(outcome: &Outcome) -> bool {
-    outcome.outcome == Verdict::Fail && outcome.waived.is_none()
-}
-
 /// The causes, those of failures first, then those of more checks.
 fn sorted(checked: &CheckReport) -> Vec<&Cause> {
     let failures = |cause: &Cause| {
         let outcomes = checked.outcomes.iter();
         outcomes
-            .filter(|one| one.cause == Some(cause.id) && fails(one))
+            .filter(|one| one.cause == Some(cause.id) && one.fails())
             .count()
     };
     let mut causes: Vec<&Cause> = checked.causes.iter().collect();
