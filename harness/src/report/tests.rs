@@ -2,12 +2,13 @@
 
 use super::sample::{
     campaign, checked, failed_to_start, finding, gated, gated_with_behaviour, header, history,
-    loaded, replay, report, swept,
+    loaded, outcome, replay, report, swept,
 };
 use super::{
-    Body, ExitCode, Header, ReplayReport, Report, RunError, RunVerdict, json, junit, markdown,
-    sarif, terminal,
+    Body, CheckReport, ExitCode, Header, ReplayReport, Report, RunError, RunVerdict, json, junit,
+    markdown, sarif, terminal,
 };
+use crate::check::Verdict;
 use crate::fuzz::FindingKind;
 use crate::report::OnInconclusive;
 
@@ -17,6 +18,27 @@ fn plain(report: &Report, columns: Option<usize>) -> String {
     let mut parts = text.split("\u{1b}[");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| text + part.split_once('m').unwrap().1)
+}
+
+#[test]
+fn failures_are_shown_before_warnings_and_named_at_the_end() {
+    let of = |id, verdict| outcome(id, verdict);
+    let outcomes = vec![
+        of("keepalive", Verdict::Warn),
+        of("idle-cpu", Verdict::Fail),
+        of("zero-length", Verdict::Fail),
+    ];
+    let battery = CheckReport::new(outcomes, Vec::new(), None);
+    let text = plain(&report("check", Ok(Body::Check(battery))), None);
+    let at = |part: &str| {
+        text.find(part)
+            .unwrap_or_else(|| panic!("{part} in {text}"))
+    };
+    assert!(at("\nfail zero-length") < at("\nwarn keepalive"), "{text}");
+    assert!(
+        at("\nfailed: idle-cpu, zero-length\n") < at("\nFAIL "),
+        "{text}"
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The corpus as a lane sees it: which case to extend next.
 
+use std::time::Duration;
+
 use crate::fuzz::Case;
 use crate::fuzz::random::Random;
 
@@ -25,8 +27,9 @@ pub(super) struct Pool {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Standing {
-    /// How often it was extended.
+    /// How often it was extended, and the time that this took.
     picks: u32,
+    spent: Duration,
     /// A wait for the reply to its last message lasts until the time limit.
     is_unanswered: bool,
 }
@@ -48,24 +51,29 @@ impl Pool {
         self.standing.push(Standing::default());
     }
 
-    /// The position of a case to extend: half of the time one of the newest, otherwise one that was extended seldom. `None`
-    /// if none has reached a place, and one in eight times: then any case will do.
+    /// The position of a case to extend: half of the time one of the newest, otherwise one on which little time was spent.
+    /// `None` if none has reached a place, and one in eight times: then any case will do.
     pub(super) fn pick(&mut self, random: &mut Random) -> Option<usize> {
         if self.reaching.is_empty() || random.one_in(8) {
             return None;
         }
         let newest = self.reaching.len().saturating_sub(NEWEST);
         let place = match random.one_in(2) {
-            // Of two, the shorter one costs less and hides less.
+            // Of two, the one that costs much less, or the shorter one, which hides less.
             true => {
                 let two = [(); 2].map(|()| random.pick(&self.reaching[newest..]).copied());
-                let bytes = |place: &usize| self.cases[*place].bytes();
-                two.into_iter().flatten().min_by_key(bytes)
+                let cost = |place: &usize| {
+                    (
+                        self.standing[*place].magnitude(),
+                        self.cases[*place].bytes(),
+                    )
+                };
+                two.into_iter().flatten().min_by_key(cost)
             }
             false => {
                 let tried = [(); 4].map(|()| random.pick(&self.reaching).copied());
-                let seldom = |place: &usize| self.standing[*place].picks;
-                tried.into_iter().flatten().min_by_key(seldom)
+                let spent = |place: &usize| self.standing[*place].spent;
+                tried.into_iter().flatten().min_by_key(spent)
             }
         }?;
         self.standing[place].picks += 1;
@@ -74,6 +82,13 @@ impl Pool {
 
     pub(super) fn case(&self, place: usize) -> Option<&Case> {
         self.cases.get(place)
+    }
+
+    /// A case that extends this one took so long.
+    pub(super) fn took(&mut self, place: usize, time: Duration) {
+        if let Some(standing) = self.standing.get_mut(place) {
+            standing.spent += time;
+        }
     }
 
     /// Whether it is worth waiting for the reply to the last message of this case.
@@ -86,6 +101,14 @@ impl Pool {
         if let Some(standing) = self.standing.get_mut(place) {
             standing.is_unanswered = true;
         }
+    }
+}
+
+impl Standing {
+    /// The binary order of magnitude of what a case costs that extends this one, in microseconds; 0 if none did.
+    fn magnitude(self) -> u32 {
+        let mean = self.spent.checked_div(self.picks).unwrap_or_default();
+        mean.as_micros().checked_ilog2().unwrap_or(0)
     }
 }
 
@@ -109,7 +132,10 @@ mod tests {
         let mut others = 0;
         for _ in 0..80_000 {
             match pool.pick(&mut random) {
-                Some(place) => picks[place] += 1,
+                Some(place) => {
+                    pool.took(place, Duration::from_millis(1));
+                    picks[place] += 1;
+                }
                 None => others += 1,
             }
         }
@@ -121,5 +147,25 @@ mod tests {
             "{old:?}"
         );
         assert!(new.iter().sum::<u32>() > 30_000, "{new:?}");
+    }
+    #[test]
+    fn time_is_shared_and_not_the_number_of_cases() {
+        let mut pool = Pool::default();
+        let mut random = Random::new(1, 0);
+        let costs = [1, 100].map(Duration::from_millis);
+        for _ in 0..2 {
+            pool.add(Member {
+                case: Case::sending(&b"x"[..]),
+                places: 1,
+            });
+        }
+        let mut picks = [0_u32; 2];
+        for _ in 0..20_000 {
+            if let Some(place) = pool.pick(&mut random) {
+                pool.took(place, costs[place]);
+                picks[place] += 1;
+            }
+        }
+        assert!(picks[1] > 50 && picks[0] > 3 * picks[1], "{picks:?}");
     }
 }

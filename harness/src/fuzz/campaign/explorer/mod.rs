@@ -178,10 +178,12 @@ impl<'a, 'b> Explorer<'a, 'b> {
                     Err(error) => return self.out_of_resources(&error),
                 }
             };
-        if let Origin::Generated(Some(place)) = origin
-            && (run.observed.in_vain > 0 || begun.elapsed() >= self.epoch.target.limits.wait)
-        {
-            self.source.corpus.is_slow(place);
+        if let Origin::Generated(Some(place)) = origin {
+            let (took, limit) = (begun.elapsed(), self.epoch.target.limits.wait);
+            self.source.corpus.took(place, took);
+            if run.observed.in_vain > 0 || took >= limit {
+                self.source.corpus.is_slow(place);
+            }
         }
         self.source.budget -= 1;
         self.state.executed(&run.observed);
