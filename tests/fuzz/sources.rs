@@ -19,9 +19,14 @@ fn campaign(bench: &Bench, feedback: &str, more: &[&str], server: &[&str]) -> Fu
 
 /// The source is chosen unasked, and the bug behind a login and five exact lines is found.
 fn finds(source: &str, server: &[&str]) {
+    finds_by("auto", source, server);
+}
+
+/// With this feedback, the source is used, and the bug is found.
+fn finds_by(feedback: &str, source: &str, server: &[&str]) {
     let bench = Bench::new();
     let more = ["--duration", "100s", "--stop-on-first", "--seed", "1"];
-    let fuzzed = campaign(&bench, "auto", &more, server);
+    let fuzzed = campaign(&bench, feedback, &more, server);
     let told = || format!("{source}, {server:?}: {}", fuzzed.ended.all());
     assert_eq!(fuzzed.ended.code, Some(1), "{}", told());
     let chosen = fuzzed.report["coverage"]["feedback"].as_str().unwrap();
@@ -180,7 +185,9 @@ fn edges_lead_to_the_bug() {
     for (compiler, build) in BUILDS {
         let bench = Bench::new();
         match build(&bench) {
-            Some(server) => finds("edges", &[&server]),
+            Some(server) => ["auto", "edges"]
+                .into_iter()
+                .for_each(|feedback| finds_by(feedback, "edges", &[&server])),
             None => may_lack(compiler),
         }
     }

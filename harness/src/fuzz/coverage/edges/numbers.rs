@@ -4,7 +4,7 @@
 //! runtime writes them when the program starts, each runtime in its way: so they are read from the memory of the server.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::super::Known;
@@ -19,6 +19,8 @@ pub(super) struct Numbers {
     programs: Vec<(PathBuf, Guards)>,
     /// The number of each edge, and the block that counts it; by number. Empty if they cannot be told.
     counted: OnceLock<Vec<(u32, u32)>>,
+    /// The constants of all code, once they are needed.
+    constants: OnceLock<Vec<Vec<u8>>>,
 }
 
 impl Numbers {
@@ -27,6 +29,7 @@ impl Numbers {
             blocks,
             programs,
             counted: OnceLock::new(),
+            constants: OnceLock::new(),
         }
     }
 
@@ -56,7 +59,8 @@ impl Numbers {
     pub(super) fn hints(&self, known: &[Known], serving: &[u32]) -> Vec<Vec<u8>> {
         let counted = self.counted.get().map_or(&[][..], Vec::as_slice);
         if counted.is_empty() {
-            return self.blocks.constants();
+            let constants = self.constants.get_or_init(|| self.blocks.constants());
+            return constants.clone();
         }
         let seen = self.seen(counted, known, serving);
         let mut order: Vec<(usize, u32)> = (0..)
@@ -115,7 +119,7 @@ impl Seen {
 }
 
 /// The numbers that a process has for the edges of a program, if it runs it and has been started.
-fn numbers(pid: u32, path: &std::path::Path, guards: Guards) -> Option<Vec<u32>> {
+fn numbers(pid: u32, path: &Path, guards: Guards) -> Option<Vec<u32>> {
     let mut bytes = vec![0; guards.count * size_of::<u32>()];
     read_mapped(pid, path, guards.offset, &mut bytes).ok()?;
     let (words, _) = bytes.as_chunks::<{ size_of::<u32>() }>();
