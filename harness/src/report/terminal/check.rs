@@ -280,7 +280,7 @@ pub(super) fn summary(
     }
     let failed = checked.outcomes.iter().filter(|outcome| outcome.fails());
     let failed: Vec<&str> = failed.map(|outcome| outcome.id).collect();
-    if !failed.is_empty() {
+    if !failed.is_empty() && checked.outcomes.len() > 1 {
         let failed = wrap(&failed.join(", "), "failed: ".len(), columns);
         let _ = writeln!(text, "{RED}{BOLD}failed{RESET}: {failed}");
     }
