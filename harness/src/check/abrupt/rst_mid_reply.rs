@@ -15,7 +15,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "POSIX send(): ECONNRESET, then EPIPE and SIGPIPE, concern one connection, not the whole server (iperf#550)",
-    stimulus: "12 times: many requests without reading a reply, until replies wait in the server's send queue; then RST; every other time FIN, which the server's kernel has received (CLOSE_WAIT), and RST; then 8 clients at once until the server reads no more of them, and RST",
+    stimulus: "12 times: many requests without reading a reply, until replies wait in the server's send queue; then RST; every other time FIN, which the server's kernel has received (CLOSE_WAIT), and RST; then 8 clients at once until the server reads no more of them, 6 times with a part of the replies read in between, and RST",
     needs: &[Need::ManyTurns, Need::Reply, Need::Tcp],
     runs: Runs::Shared,
     weight: Weight::Fails,

@@ -17,7 +17,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "RFC 9293 section 3.8.6: a closed window stops the sender; a server whose replies are not read must stop reading or close, not buffer them all",
-    stimulus: "one client sends up to 192 MB of requests without a pause and reads no reply; then another client sends one request; if the server stopped reading, 8 more clients do the same at once, and reset their connections",
+    stimulus: "one client sends up to 192 MB of requests without a pause and reads no reply; then another client sends one request; if the server stopped reading, 8 more clients do the same at once, read a part of the replies and go on, 6 times, and reset their connections",
     needs: &[Need::ManyTurns, Need::Reply, Need::Process, Need::Tcp],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,

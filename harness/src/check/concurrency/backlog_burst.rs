@@ -15,7 +15,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "listen(2): connections that find the queue full are dropped and retried after 1, 3 and 7 s; all clients of a burst must be served by then. With a backlog below 16 whoever comes with a few others waits for a second and more",
-    stimulus: "the server is stopped (SIGSTOP), 400 clients connect, the server is continued (SIGCONT); each client sends its request as soon as it is connected",
+    stimulus: "the server is stopped (SIGSTOP), 400 clients connect (fewer if it takes long for each), the server is continued (SIGCONT); each client sends its request as soon as it is connected",
     needs: &[Need::Spawned, Need::Tcp],
     runs: Runs::OwnServer,
     weight: Weight::Fails,

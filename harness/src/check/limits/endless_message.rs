@@ -16,7 +16,7 @@ pub(super) const ENTRY: Check = Check {
     group: super::GROUP,
     battery: 1,
     requirement: "a client decides how much it sends, not how much the server stores (CWE-770: allocation without limits)",
-    stimulus: "up to 256 MB without a delimiter; then another client sends a request; if the server stopped reading, 8 more clients do the same at once, and reset their connections",
+    stimulus: "up to 256 MB without a delimiter; then another client sends a request; if the server stopped reading, 8 more clients do the same at once, read a part of the replies and go on, 6 times, and reset their connections",
     needs: &[Need::Frame, Need::Process],
     runs: Runs::AloneOnMachine,
     weight: Weight::Fails,
