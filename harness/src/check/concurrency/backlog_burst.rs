@@ -56,8 +56,10 @@ async fn run(cx: &Cx) -> Checked {
     }
     let each = time_for_one_of_many(cx).await.max(cx.pace().exchange);
     let judged = burst(cx, each).await;
+    let listener = cx.server().listener();
     if let Err(Shortfall::Failed(failure)) = &judged
         && failure.kind == FailureKind::Blocked
+        && listener.is_some_and(|listener| listener.backlog >= BACKLOG_MIN)
     {
         // The machine may have become busy, so that all of them are too many.
         let now = time_for_one_of_many(cx).await;
