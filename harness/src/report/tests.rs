@@ -22,11 +22,10 @@ fn plain(report: &Report, columns: Option<usize>) -> String {
 
 #[test]
 fn failures_are_shown_before_warnings_and_named_at_the_end() {
-    let of = |id, verdict| outcome(id, verdict);
     let outcomes = vec![
-        of("keepalive", Verdict::Warn),
-        of("idle-cpu", Verdict::Fail),
-        of("zero-length", Verdict::Fail),
+        outcome("keepalive", Verdict::Warn),
+        outcome("idle-cpu", Verdict::Fail),
+        outcome("zero-length", Verdict::Fail),
     ];
     let battery = CheckReport::new(outcomes, Vec::new(), None);
     let text = plain(&report("check", Ok(Body::Check(battery))), None);

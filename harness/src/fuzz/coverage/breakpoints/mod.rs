@@ -92,12 +92,6 @@ impl Blocks {
         hints::all(self)
     }
 
-    /// What the code wants to read, given what is known of each block and the blocks that serve clients, in the order in which
-    /// they were reached.
-    pub(super) fn hints_at(&self, known: &[Known], serving: &[u32]) -> Vec<Vec<u8>> {
-        hints::of(self, known, serving)
-    }
-
     /// The programs, each with the number of its first block.
     pub(super) fn binaries(&self) -> impl Iterator<Item = (u32, &Binary)> {
         let mut first = 0;
@@ -180,7 +174,7 @@ impl Source for Blocks {
     }
 
     fn hints(&self, known: &[Known], serving: &[u32]) -> Vec<Vec<u8>> {
-        self.hints_at(known, serving)
+        hints::of(self, known, serving)
     }
 }
 

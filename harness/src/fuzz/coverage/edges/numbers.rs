@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use super::super::Known;
 use super::super::breakpoints::Blocks;
+use super::super::source::Source;
 use crate::binary::Guards;
 use crate::process::{Server, read_mapped};
 
@@ -71,7 +72,7 @@ impl Numbers {
         let serving: Vec<u32> = order.into_iter().map(|(_, block)| block).collect();
         let known = |seen: Option<Seen>| seen.map_or(Known::Not, |seen| seen.known);
         let known: Vec<Known> = seen.into_iter().map(known).collect();
-        self.blocks.hints_at(&known, &serving)
+        self.blocks.hints(&known, &serving)
     }
 
     /// What was seen of each block. The compiler leaves out edges that others imply: a block that counts none was reached if one
